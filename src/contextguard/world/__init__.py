@@ -1,0 +1,1 @@
+"""A procedural audio-visual world: seeded clips, questions about them, and token-level truth."""

@@ -1,0 +1,24 @@
+"""The words of the world: what can be seen, heard, asked and answered."""
+
+from __future__ import annotations
+
+CLASSES = ("bell", "drum", "siren", "engine", "bird", "boat", "phone", "clock")
+"""Sounding objects. ``PLACES[i]`` is the place that ``CLASSES[i]`` belongs to."""
+PLACES = ("church", "stage", "street", "road", "forest", "sea", "office", "wall")
+SHAPES = ("star", "heart", "cross", "diamond", "moon", "ring")
+"""Silent shapes."""
+COLORS = ("red", "green", "blue", "yellow", "purple", "white")
+DIGITS = tuple(str(i) for i in range(10))
+
+VISUAL_WORDS = CLASSES + PLACES + SHAPES + COLORS + DIGITS
+"""Labels of a token map cell, in the order of the label arrays."""
+AUDIO_WORDS = CLASSES + DIGITS
+"""Labels of an audio token, in the order of the label arrays."""
+
+ANSWER_WORDS = ("yes", "no", "first", "last")
+QUESTION_WORDS = tuple(
+    dict.fromkeys(
+        "which sound is heard digit shown shape what color the how many are does "
+        "match picture when code place change or ?".split()
+    )
+)

@@ -1,4 +1,4 @@
-"""What a method sees of a clip: the rows of ``inputs_embeds`` at its video and audio placeholders."""
+"""What a method sees of a clip: the rows of ``inputs_embeds`` at its placeholder tokens."""
 
 from __future__ import annotations
 
@@ -64,7 +64,9 @@ class ClipFeatures:
             raise FeatureError(f"unpaired_audio must be 0 or more, got {self.unpaired_audio}")
         first = self.video[0]
         if not isinstance(first, Tensor) or first.ndim != 4:
-            raise FeatureError(f"video chunk 0 must be a tensor [F, H, W, d], got {_describe(first)}")
+            raise FeatureError(
+                f"video chunk 0 must be a tensor [F, H, W, d], got {_describe(first)}"
+            )
         if first.dtype not in _DTYPES:
             raise FeatureError(f"features must be floating point, got {first.dtype}")
         for t, (v, a) in enumerate(zip(self.video, self.audio, strict=True)):
@@ -77,7 +79,9 @@ class ClipFeatures:
                 f"like chunk 0, got {_describe(v)}"
             )
         if v.numel() == 0:
-            raise FeatureError(f"video chunk {t} is empty: {_describe(v)}; F, H, W and d must be >= 1")
+            raise FeatureError(
+                f"video chunk {t} is empty: {_describe(v)}; F, H, W and d must be >= 1"
+            )
         if not isinstance(a, Tensor) or a.ndim != 2 or a.shape[1] != first.shape[3]:
             raise FeatureError(
                 f"audio chunk {t} must be a tensor [L, {first.shape[3]}], got {_describe(a)}"
@@ -108,6 +112,7 @@ class ClipFeatures:
 
     @property
     def device(self) -> torch.device:
+        """Where the features are."""
         return self.video[0].device
 
     @cached_property

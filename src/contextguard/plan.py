@@ -46,6 +46,7 @@ class PlanStats:
 
     @property
     def compression(self) -> float:
+        """Share of the video and audio tokens that went, a fraction."""
         total = self.video_tokens + self.audio_tokens
         return (total - self.video_kept - self.audio_kept) / total
 
@@ -182,7 +183,7 @@ class PrunePlan:
                 f"got {[v.shape[0] for v in flat]}"
             )
         tokens = self.video.apply(flat)
-        return list(tokens.split([int(g.kept.numel()) for g in self.groups]))
+        return list(torch.split(tokens, [int(g.kept.numel()) for g in self.groups]))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; :meth:`from_dict` gives the same plan back."""

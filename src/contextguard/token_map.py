@@ -68,7 +68,7 @@ class TokenMap:
 
     @classmethod
     def mean(cls, length: int, kept: Tensor, starts: Sequence[int]) -> TokenMap:
-        """Tokens ``kept`` of the block at ``starts[0]``, each the mean over the blocks at ``starts``.
+        """Tokens ``kept`` of the block at ``starts[0]``, each the mean over all blocks.
 
         Args:
             length: tokens of the original sequence.

@@ -24,7 +24,7 @@ demo: $(INSTALLED)
 	@mkdir -p $(DEMO)
 	$(BIN)/contextguard ask $(CLIPS)/boat.mp4 "Which digit is shown last?" --picture $(DEMO)/boat.png
 	$(BIN)/contextguard ask $(CLIPS)/boat.mp4 "Which digit is shown last?" --method full
-	$(BIN)/contextguard ask $(CLIPS)/bell.mp4 "Which sound is heard?" --picture $(DEMO)/bell.png
+	$(BIN)/contextguard ask $(CLIPS)/drum.mp4 "Which sound is heard?" --picture $(DEMO)/drum.png
 	$(BIN)/contextguard inspect $(CLIPS)/bigbuckbunny_short.mp4 -o $(DEMO)/bigbuckbunny.png
 	@echo "Pictures of what was kept: $(DEMO)/*.png"
 

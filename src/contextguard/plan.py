@@ -127,10 +127,8 @@ class PrunePlan:
         offsets = _offsets([f * h * w for f in clip.patches])
         if sorted(t for g in groups for t in g.chunks) != list(range(clip.chunks)):
             raise PlanError("the groups must hold every chunk of the clip exactly once")
-        video = TokenMap.concatenate(
-            offsets[-1],
-            [TokenMap.mean(offsets[-1], g.kept, [offsets[t] for t in g.chunks]) for g in groups],
-        )
+        blocks = [(g.kept, [offsets[t] for t in g.chunks]) for g in groups]
+        video = TokenMap.means(offsets[-1], blocks)
         reason = (
             torch.cat([r.to("cpu", torch.uint8) for r in reasons])
             if reasons is not None

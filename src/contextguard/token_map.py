@@ -59,7 +59,7 @@ class TokenMap:
     @classmethod
     def keep(cls, length: int, kept: Tensor) -> TokenMap:
         """The map that keeps the tokens ``kept`` (ascending original indices) unchanged."""
-        return cls.mean(length, kept, [0])
+        return cls.means(length, [(kept, [0])])
 
     @classmethod
     def identity(cls, length: int) -> TokenMap:
@@ -67,34 +67,26 @@ class TokenMap:
         return cls.keep(length, torch.arange(length))
 
     @classmethod
-    def mean(cls, length: int, kept: Tensor, starts: Sequence[int]) -> TokenMap:
-        """Tokens ``kept`` of the block at ``starts[0]``, each the mean over all blocks.
+    def means(cls, length: int, groups: Sequence[tuple[Tensor, Sequence[int]]]) -> TokenMap:
+        """Groups of tokens, each the mean over equal blocks of the original sequence.
 
         Args:
             length: tokens of the original sequence.
-            kept: int64 ``[n]``, ascending indices inside a block.
-            starts: original index of the first token of each block.
+            groups: in ascending order of position: the kept tokens, int64 ``[n]``, ascending
+                indices inside a block, and the original index of the first token of each block.
         """
-        kept = kept.to("cpu", torch.int64)
-        blocks = len(starts)
+        kept = [k.to("cpu", torch.int64) for k, _ in groups]
+        starts = [torch.tensor(list(blocks)) for _, blocks in groups]
+        sizes = torch.tensor([k.numel() for k in kept])
+        counts = torch.tensor([s.numel() for s in starts]).repeat_interleave(sizes)
         return cls(
             length=length,
-            position=kept + starts[0],
-            offsets=torch.arange(0, kept.numel() * blocks + 1, blocks),
-            sources=(kept[:, None] + torch.tensor(list(starts))).flatten(),
-            weights=torch.full((kept.numel() * blocks,), 1.0 / blocks),
-        )
-
-    @classmethod
-    def concatenate(cls, length: int, maps: Sequence[TokenMap]) -> TokenMap:
-        """One map of all tokens of ``maps``, which must be in ascending order of position."""
-        counts = torch.cat([m.offsets.diff() for m in maps])
-        return cls(
-            length=length,
-            position=torch.cat([m.position for m in maps]),
+            position=torch.cat([k + s[0] for k, s in zip(kept, starts, strict=True)]),
             offsets=torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)]),
-            sources=torch.cat([m.sources for m in maps]),
-            weights=torch.cat([m.weights for m in maps]),
+            sources=torch.cat(
+                [(k[:, None] + s).flatten() for k, s in zip(kept, starts, strict=True)]
+            ),
+            weights=(1.0 / counts.float()).repeat_interleave(counts),
         )
 
     @property
@@ -142,8 +134,7 @@ class TokenMap:
                 part_rows.append(rows[take])
             if bool(mix.any()):
                 source = block.index_select(0, (self.sources[mix] - start).to(device)).float()
-                weight = self.weights[mix].to(device)[:, None]
-                mixed = mixed.index_add(0, slot[mix].to(device), source * weight)
+                _add_weighted(mixed, slot[mix], source, self.weights[mix])
             start += size
         parts.append(mixed.to(first.dtype))
         order = torch.cat([*part_rows, mixed_rows]).argsort()
@@ -181,3 +172,13 @@ class TokenMap:
             weights=torch.tensor(data["weights"], dtype=torch.float32),
             **ints,
         )
+
+
+def _add_weighted(total: Tensor, slots: Tensor, source: Tensor, weights: Tensor) -> None:
+    """``total[slots] += weights * source`` in place; neighbouring slots are added as one view."""
+    first, last = int(slots[0]), int(slots[-1])
+    weight = weights.to(source.device)[:, None]
+    if last - first + 1 == slots.numel() and bool((slots.diff() == 1).all()):
+        total[first : last + 1].addcmul_(source, weight)
+    else:
+        total.index_add_(0, slots.to(source.device), source * weight)

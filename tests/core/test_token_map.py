@@ -91,7 +91,7 @@ def test_what_is_not_the_identity() -> None:
 
 
 def test_mean_of_blocks_keeps_the_place_of_the_first() -> None:
-    merged = TokenMap.mean(12, torch.tensor([0, 2]), [4, 8])
+    merged = TokenMap.means(12, [(torch.tensor([0, 2]), [4, 8])])
     assert merged.position.tolist() == [4, 6]
     x = torch.arange(12.0)[:, None]
     assert merged.apply([x[:4], x[4:8], x[8:]]).flatten().tolist() == [6.0, 8.0]
@@ -104,20 +104,28 @@ def test_kept_tokens_keep_their_bits() -> None:
     assert torch.equal(kept.apply(x), torch.cat(x)[[1, 3, 6]])
 
 
-def test_concatenated_maps_apply_in_order() -> None:
-    joined = TokenMap.concatenate(
-        8, [TokenMap.keep(8, torch.tensor([1, 2])), TokenMap.mean(8, torch.tensor([0]), [4, 6])]
-    )
+def test_groups_apply_in_order() -> None:
+    joined = TokenMap.means(8, [(torch.tensor([1, 2]), [0]), (torch.tensor([0]), [4, 6])])
     x = torch.arange(8.0)[:, None]
     assert joined.position.tolist() == [1, 2, 4]
     assert joined.apply([x]).flatten().tolist() == [1.0, 2.0, 5.0]
 
 
+def test_sources_of_one_block_add_up_in_any_order() -> None:
+    scattered = TokenMap(
+        4,
+        position=torch.tensor([0, 2, 3]),
+        offsets=torch.tensor([0, 2, 4, 6]),
+        sources=torch.tensor([0, 1, 0, 2, 1, 3]),
+        weights=torch.tensor([0.25, 0.75, 0.5, 0.5, 1.0, 2.0]),
+    )
+    x = torch.tensor([[1.0], [2.0], [4.0], [8.0]])
+    assert scattered.apply([x[:3], x[3:]]).flatten().tolist() == [1.75, 2.5, 18.0]
+
+
 def test_apply_is_differentiable() -> None:
     x = torch.arange(4.0)[:, None].requires_grad_()
-    merged = TokenMap.concatenate(
-        4, [TokenMap.keep(4, torch.tensor([0])), TokenMap.mean(4, torch.tensor([0]), [2, 3])]
-    )
+    merged = TokenMap.means(4, [(torch.tensor([0]), [0]), (torch.tensor([0]), [2, 3])])
     merged.apply([x]).sum().backward()
     assert x.grad is not None
     assert x.grad.flatten().tolist() == [1.0, 0.0, 0.5, 0.5]

@@ -17,4 +17,5 @@ class Full(Method):
     name: ClassVar[str] = "full"
 
     def plan(self, clip: ClipFeatures) -> PrunePlan:
+        """The plan that changes nothing."""
         return PrunePlan.keep_all(clip, method=self.name)

@@ -141,9 +141,7 @@ def build_model(seed: int = 0) -> Any:
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
     """A word-level tokenizer of the world's words, lower-cased; other words are unknown."""
-    backend = Tokenizer(
-        models.WordLevel(vocab=TOKEN_IDS, unk_token=SPECIAL_TOKENS["unk_token"])
-    )
+    backend = Tokenizer(models.WordLevel(vocab=TOKEN_IDS, unk_token=SPECIAL_TOKENS["unk_token"]))
     backend.normalizer = normalizers.Sequence(
         [normalizers.Lowercase(), normalizers.Replace("colour", "color")]
     )

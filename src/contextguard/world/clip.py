@@ -209,10 +209,20 @@ def _things(
     """(alpha, colour, x, y) of everything in front of the ground, back to front."""
     out = []
     x, y = _thing_corner(shot, since)
-    out.append((*_painted(sprite(CLASSES[spec.place], shot.thing.size, shot.thing.angle), spec.color), x, y))
+    out.append(
+        (
+            *_painted(sprite(CLASSES[spec.place], shot.thing.size, shot.thing.angle), spec.color),
+            x,
+            y,
+        )
+    )
     for s in shot.shapes:
-        out.append((*_painted(sprite(SHAPES[spec.shape], s.size, s.angle), spec.shape_color), s.x, s.y))
-    paper, ink = ((25, 25, 30), (250, 240, 120)) if spec.sign_dark else ((245, 245, 240), (10, 10, 10))
+        out.append(
+            (*_painted(sprite(SHAPES[spec.shape], s.size, s.angle), spec.shape_color), s.x, s.y)
+        )
+    paper, ink = (
+        ((25, 25, 30), (250, 240, 120)) if spec.sign_dark else ((245, 245, 240), (10, 10, 10))
+    )
     plate = np.ones((SIGN, SIGN), np.float32)
     out.append((plate, np.array(paper, np.float32), shot.sign.x, shot.sign.y))
     glyph = digit(str(spec.digit_at(t)), SIGN, spec.font)

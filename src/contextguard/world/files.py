@@ -12,6 +12,7 @@ import numpy as np
 from numpy.random import Generator
 
 from contextguard.world.clip import SIZE, ClipSpec, ambient, audio, frame
+from contextguard.world.questions import QUESTION_TYPES, question
 from contextguard.world.sounds import SAMPLE_RATE
 
 FRAME_RATE = 8
@@ -49,7 +50,7 @@ def write_clip(spec: ClipSpec, path: Path, camera: Generator) -> None:
 
 
 def _resampled(wave: np.ndarray) -> list[av.AudioFrame]:
-    """``wave`` at the file's rate, cut to whole AAC frames so that the sound ends with the picture."""
+    """``wave`` at the file's rate, cut to whole AAC frames: the sound ends with the picture."""
     source = av.AudioFrame.from_ndarray(wave[None], format="fltp", layout="mono")
     source.sample_rate = SAMPLE_RATE
     source.time_base = Fraction(1, SAMPLE_RATE)
@@ -59,20 +60,18 @@ def _resampled(wave: np.ndarray) -> list[av.AudioFrame]:
 
 
 def main() -> None:
-    """``python -m contextguard.world.files --seed 7 --seconds 6 --count 3 -o DIR``."""
+    """``python -m contextguard.world.files --seed 7 --index 0 --seconds 6 -o clip.mp4``."""
     parser = argparse.ArgumentParser(prog="contextguard.world.files", description=__doc__)
-    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("-o", "--output", type=Path, required=True, help="an .mp4 file")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--index", type=int, default=0, help="which clip of the seed")
     parser.add_argument("--seconds", type=int, default=6)
-    parser.add_argument("--count", type=int, default=1)
     args = parser.parse_args()
-    args.output.mkdir(parents=True, exist_ok=True)
-    for index in range(args.count):
-        rng = np.random.default_rng([args.seed, index])
-        spec = ambient(rng, args.seconds)
-        path = args.output / f"ambient_{args.seed}_{index}.mp4"
-        write_clip(spec, path, rng)
-        print(path, spec)
+    rng = np.random.default_rng([args.seed, args.index])
+    spec = ambient(rng, args.seconds)
+    write_clip(spec, args.output, rng)
+    for kind in QUESTION_TYPES:
+        print(*question(spec, kind))
 
 
 if __name__ == "__main__":

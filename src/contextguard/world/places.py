@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,10 @@ _BASE: dict[str, tuple[int, int, int]] = {
 
 def _pattern(place: str, x: FloatArray, y: FloatArray, phase: float, scale: float) -> FloatArray:
     """The texture of a place, in grey levels around 0."""
+    return np.asarray(_grey(place, x, y, phase, scale), np.float32)
+
+
+def _grey(place: str, x: FloatArray, y: FloatArray, phase: float, scale: float) -> Any:
     if place == "church":  # bricks
         brick = np.sin(x / 9 * scale + (y // 22) * 1.5) > 0.9
         return np.sign(np.sin(y / 7 * scale + phase)) * 10 + brick * -18.0
@@ -49,16 +54,16 @@ def _pattern(place: str, x: FloatArray, y: FloatArray, phase: float, scale: floa
 
 @lru_cache(maxsize=256)
 def ground(place: str, variant: int, size: int) -> FloatArray:
-    """float32 ``[size + MARGIN, size + MARGIN, 3]``, grey levels 0-255, of one variant of a place."""
+    """One variant of a place: float32 ``[size + MARGIN, size + MARGIN, 3]``, levels 0-255."""
     rng = np.random.default_rng([PLACES.index(place), variant])
     y, x = np.mgrid[0 : size + MARGIN, 0 : size + MARGIN].astype(np.float32)
     texture = _pattern(place, x, y, rng.uniform(0, 2 * np.pi), rng.uniform(0.9, 1.1))
     color = np.array(_BASE[place]) + rng.normal(0, 8, 3)
-    return (color + texture[..., None] * np.array([1, 1, 0.9])).astype(np.float32)
+    return np.asarray(color + texture[..., None] * np.array([1, 1, 0.9]), np.float32)
 
 
 @lru_cache(maxsize=4)
 def sensor_noise(size: int) -> FloatArray:
     """A field of camera noise to crop from, float32 ``[size + MARGIN, size + MARGIN, 3]``."""
     noise = np.random.default_rng(0).normal(0, 6, (size + MARGIN, size + MARGIN, 3))
-    return noise.astype(np.float32)
+    return np.asarray(noise, np.float32)

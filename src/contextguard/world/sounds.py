@@ -32,7 +32,9 @@ def _clock_of(seconds: float) -> NDArray[np.float64]:
     return np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
 
 
-def _repeat(stroke: NDArray[np.float64], t: NDArray[np.float64], first: float, period: float) -> NDArray[np.float64]:
+def _repeat(
+    stroke: NDArray[np.float64], t: NDArray[np.float64], first: float, period: float
+) -> NDArray[np.float64]:
     """``stroke`` at ``first``, ``first + period``, ... (seconds)."""
     out = np.zeros(len(t))
     for start in np.arange(first, t[-1], period):
@@ -58,7 +60,9 @@ def _drum(t: NDArray[np.float64], rng: Generator) -> NDArray[np.float64]:
 
 
 def _siren(t: NDArray[np.float64], rng: Generator) -> NDArray[np.float64]:
-    f = rng.uniform(750, 950) + 300 * np.sin(2 * np.pi * rng.uniform(0.4, 0.9) * t + rng.uniform(0, 6))
+    f = rng.uniform(750, 950) + 300 * np.sin(
+        2 * np.pi * rng.uniform(0.4, 0.9) * t + rng.uniform(0, 6)
+    )
     phase = 2 * np.pi * np.cumsum(f) / SAMPLE_RATE
     return np.sin(phase) + 0.4 * np.sin(2 * phase)
 
@@ -85,7 +89,9 @@ def _boat(t: NDArray[np.float64], rng: Generator) -> NDArray[np.float64]:
 
 
 def _phone(t: NDArray[np.float64], rng: Generator) -> NDArray[np.float64]:
-    tone = np.sin(2 * np.pi * rng.uniform(430, 450) * t) + np.sin(2 * np.pi * rng.uniform(470, 490) * t)
+    tone = np.sin(2 * np.pi * rng.uniform(430, 450) * t) + np.sin(
+        2 * np.pi * rng.uniform(470, 490) * t
+    )
     trill = np.sin(2 * np.pi * 20 * t) > 0
     ring = (t + rng.uniform(0, 1)) % 1.2 < 0.8
     return 0.8 * tone * trill * ring
@@ -98,7 +104,9 @@ def _clock(t: NDArray[np.float64], rng: Generator) -> NDArray[np.float64]:
         hiss = rng.normal(0, 0.5, len(s)) * np.exp(-s * 300)
         return np.sin(2 * np.pi * f * s) * np.exp(-s * 150) * 2 + hiss
 
-    return _repeat(tick(1700), t, first, 2 * period) + _repeat(tick(2200), t, first + period, 2 * period)
+    return _repeat(tick(1700), t, first, 2 * period) + _repeat(
+        tick(2200), t, first + period, 2 * period
+    )
 
 
 _SYNTH: dict[str, Callable[[NDArray[np.float64], Generator], NDArray[np.float64]]] = {
@@ -116,7 +124,7 @@ _SYNTH: dict[str, Callable[[NDArray[np.float64], Generator], NDArray[np.float64]
 def sound(name: str, seconds: float, rng: Generator) -> FloatArray:
     """The sound of a class for ``seconds``, mono at 16 kHz, peak 1."""
     wave = _SYNTH[name](_clock_of(seconds), rng)
-    return (wave / (np.abs(wave).max() + 1e-6)).astype(np.float32)
+    return np.asarray(wave / (np.abs(wave).max() + 1e-6), np.float32)
 
 
 def soundtrack(

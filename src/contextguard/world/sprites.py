@@ -24,7 +24,14 @@ RGB: dict[str, FloatArray] = {
     name: np.array(value, np.float32)
     for name, value in zip(
         COLORS,
-        [(215, 40, 40), (40, 165, 60), (45, 80, 220), (235, 205, 40), (150, 60, 180), (240, 240, 240)],
+        [
+            (215, 40, 40),
+            (40, 165, 60),
+            (45, 80, 220),
+            (235, 205, 40),
+            (150, 60, 180),
+            (240, 240, 240),
+        ],
         strict=True,
     )
 }
@@ -217,7 +224,7 @@ def sprite(name: str, size: int, angle: int = 0) -> Sprite:
     def finish(image: Image.Image, fill: int) -> FloatArray:
         turned = image.rotate(angle, Image.Resampling.BILINEAR, fillcolor=fill)
         small = turned.resize((size, size), Image.Resampling.BOX)
-        return np.asarray(small, np.float32) / 255
+        return np.asarray(np.asarray(small, np.float32) / 255, np.float32)
 
     return Sprite(finish(pen.alpha, 0), finish(pen.shade, 255))
 
@@ -235,7 +242,7 @@ def digit(char: str, size: int, font: str) -> FloatArray:
     draw = ImageDraw.Draw(image)
     left, top, right, bottom = draw.textbbox((0, 0), char, font=face)
     draw.text(((size - left - right) / 2, (size - top - bottom) / 2), char, font=face, fill=255)
-    return np.asarray(image, np.float32) / 255
+    return np.asarray(np.asarray(image, np.float32) / 255, np.float32)
 
 
 def paste(

@@ -16,9 +16,6 @@ AUDIO_WORDS = CLASSES + DIGITS
 """Labels of an audio token, in the order of the label arrays."""
 
 ANSWER_WORDS = ("yes", "no", "first", "last")
-QUESTION_WORDS = tuple(
-    dict.fromkeys(
-        "which sound is heard digit shown shape what color the how many are does "
-        "match picture when code place change or ?".split()
-    )
-)
+_ASKED = """which sound is heard digit shown shape what color the how many are does match picture
+when code place change or ?"""
+QUESTION_WORDS = tuple(dict.fromkeys(_ASKED.split()))

@@ -1,1 +1,1 @@
-"""How thimble is trained: ``torchrun --nproc-per-node 2 -m contextguard.thimble.training -o DIR``."""
+"""How thimble is trained: ``torchrun --nproc-per-node 2 -m contextguard.thimble.training``."""

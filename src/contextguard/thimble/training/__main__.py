@@ -49,7 +49,9 @@ def train(folder: Path, seed: int, scale: float, save_every: int) -> Any:
         )
     model = build_model(seed)
     model.train()
-    at_stage, at_step, spent = (place["stage"], place["step"], place["seconds"]) if place else (0, 0, 0.0)
+    at_stage, at_step, spent = (
+        (place["stage"], place["step"], place["seconds"]) if place else (0, 0, 0.0)
+    )
     if place is not None and at_step == 0:
         load_checkpoint(folder, model, None)
     for index in range(at_stage, len(stages)):
@@ -80,7 +82,7 @@ def run_stage(
     began = time.monotonic() - spent
     for step in range(first, stage.steps):
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(stage.peak, step, stage.steps)
+            group["lr"] = learning_rate(stage.peak, step, stage.schedule or stage.steps)
         rng = np.random.default_rng([settings["seed"], index, step, RANK])
         shared = np.random.default_rng([settings["seed"], index, step])
         loss, metrics = stage.step(model, rng, shared)
@@ -89,12 +91,14 @@ def run_stage(
         average_gradients(learners)
         nn.utils.clip_grad_norm_(learners, 1.0)
         optimizer.step()
-        for name, value in {"loss": float(loss), **metrics}.items():
+        for name, value in {"loss": loss.item(), **metrics}.items():
             recent[name].append(value)
         done = step + 1
         if done % 25 == 0 or done == stage.steps:
             spent = time.monotonic() - began
-            write_log(folder, stage, done, spent, {k: float(np.nanmean(v)) for k, v in recent.items()})
+            write_log(
+                folder, stage, done, spent, {k: float(np.nanmean(v)) for k, v in recent.items()}
+            )
             recent.clear()
         if done == stage.steps:
             save_checkpoint(
@@ -108,7 +112,12 @@ def run_stage(
                 folder,
                 model,
                 optimizer,
-                {"stage": index, "step": done, "seconds": time.monotonic() - began, "settings": settings},
+                {
+                    "stage": index,
+                    "step": done,
+                    "seconds": time.monotonic() - began,
+                    "settings": settings,
+                },
             )
     return spent
 

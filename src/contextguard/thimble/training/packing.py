@@ -51,7 +51,12 @@ def build_prefix(model: Any, seconds: int, audio_tokens: int) -> Prefix:
         take = min(2 * TOKENS_PER_SECOND, audio_left)
         body += [token["audio_token"]] * take
         audio_left -= take
-    head = [TOKEN_IDS["<|im_start|>"], TOKEN_IDS["user"], token["vision_bos_token"], token["audio_bos_token"]]
+    head = [
+        TOKEN_IDS["<|im_start|>"],
+        TOKEN_IDS["user"],
+        token["vision_bos_token"],
+        token["audio_bos_token"],
+    ]
     ids = torch.tensor([*head, *body, token["audio_eos_token"], token["vision_eos_token"]])
     probe = torch.cat([ids, torch.tensor(question_tokens("?"))])[None]
     side = 2 * GRID
@@ -91,8 +96,15 @@ class Packed:
     answer_at: Tensor
 
 
-def pack(questions: list[list[tuple[str, str]]]) -> Packed:
-    """Pack K (question, answer) pairs a clip; every clip has the same K."""
+def pack(questions: list[list[tuple[str, str]]], hints: bool = False) -> Packed:
+    """Pack K (question, answer) pairs a clip; every clip has the same K.
+
+    Args:
+        questions: of each clip.
+        hints: also ask for the answer at the question's last word. One attention step from "star"
+            to the star's colour is found soon; from there the place of the answer only copies,
+            where both steps at once sit at chance for long.
+    """
     b, k = len(questions), len(questions[0])
     ids = torch.zeros(b, k * SLOT, dtype=torch.int64)
     labels = torch.full_like(ids, _IGNORED)
@@ -104,12 +116,14 @@ def pack(questions: list[list[tuple[str, str]]]) -> Packed:
             ids[i, j * SLOT : last + 1] = torch.tensor(tokens)
             ids[i, last + 1] = labels[i, last] = TOKEN_IDS[answer]
             labels[i, last + 1] = TOKEN_IDS["<|im_end|>"]
+            if hints:
+                labels[i, last - len(_TAIL) - 1] = TOKEN_IDS[answer]
             answer_at[i, j] = last
     return Packed(ids, labels, answer_at)
 
 
 def run_packed(model: Any, prefix: Prefix, video: Tensor, audio: Tensor, packed: Packed) -> Tensor:
-    """Hidden states ``[B, K*SLOT, d]`` of the packed questions behind clip features ``[B, n, d]``."""
+    """Hidden states ``[B, K*SLOT, d]`` of packed questions behind clip features ``[B, n, d]``."""
     b = video.shape[0]
     n, k = prefix.ids.numel(), packed.answer_at.shape[1]
     embed = model.get_input_embeddings()

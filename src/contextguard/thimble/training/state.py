@@ -38,11 +38,14 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     flat = torch.cat([g.flatten() for g in grads])
     dist.all_reduce(flat)
     flat /= RANKS
-    for grad, part in zip(grads, flat.split([g.numel() for g in grads]), strict=True):
+    parts = torch.split(flat, [g.numel() for g in grads])
+    for grad, part in zip(grads, parts, strict=True):
         grad.copy_(part.view_as(grad))
 
 
-def learning_rate(peak: float, step: int, steps: int, warm_up: int = 40, floor: float = 0.04) -> float:
+def learning_rate(
+    peak: float, step: int, steps: int, warm_up: int = 40, floor: float = 0.04
+) -> float:
     """Linear warm-up, then a cosine from ``peak`` to ``floor * peak``."""
     cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
     return peak * min(1.0, (step + 1) / warm_up) * (floor + (1 - floor) * cosine)
@@ -67,7 +70,7 @@ def fused_norms() -> Iterator[None]:
 def save_checkpoint(
     folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None, place: dict[str, Any]
 ) -> None:
-    """Write model, optimiser and place (stage, step, ...) so that a kill leaves the old or the new."""
+    """Write model, optimiser and place (stage, step, ...); a kill leaves the old or the new."""
     if RANK != 0:
         return
     tensors = {f"model.{k}": v.detach().clone() for k, v in model.state_dict().items()}
@@ -89,7 +92,9 @@ def read_place(folder: Path) -> dict[str, Any] | None:
     return place
 
 
-def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None) -> None:
+def load_checkpoint(
+    folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer | None
+) -> None:
     """Restore what :func:`save_checkpoint` wrote; without an optimiser only the weights."""
     slots: dict[int, dict[str, Tensor]] = {}
     weights: dict[str, Tensor] = {}

@@ -24,7 +24,7 @@ _MEL_WINDOW = 100
 
 
 def patches(frames: NDArray[np.uint8]) -> Tensor:
-    """Frames ``[B, N, S, S, 3]`` as the video processor's rows ``[B * N/2, patches, 3*2*14*14]``."""
+    """Frames ``[B, N, S, S, 3]`` as the processor's rows ``[B * N/2, patches, 3*2*14*14]``."""
     b, n, size = frames.shape[:3]
     g = size // (_PATCH * _MERGE)
     x = (torch.from_numpy(frames).float() / 255 - torch.tensor(_MEAN)) / torch.tensor(_STD)

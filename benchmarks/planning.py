@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from benchmarks.timing import medians_ms
+from benchmarks.timing import medians_ms, wide_console
 from contextguard.features import ClipFeatures
 from contextguard.methods.contextguard import ContextGuard
 from contextguard.plan import PrunePlan
@@ -122,7 +122,7 @@ def _row(table: Table, scenes: int, dtype: torch.dtype) -> None:
 def main() -> None:
     """Print the table of one minute and the line of a quarter of an hour."""
     torch.set_num_threads(1)
-    console = Console()
+    console = wide_console()
     table = Table(
         title=f"Planning {CHUNKS} chunks of {PATCHES}x{GRID}x{GRID} tokens, width {WIDTH}, "
         f"1 thread, median CPU ms of {REPEATS}",

@@ -7,12 +7,11 @@ a layer does not depend on what its weights say. Two chunks of 512 video and 50 
 from __future__ import annotations
 
 import torch
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 from transformers import Qwen2_5OmniTextConfig, Qwen2_5OmniThinkerTextModel
 
-from benchmarks.timing import medians_ms
+from benchmarks.timing import medians_ms, wide_console
 from contextguard.features import ClipFeatures
 from contextguard.methods.contextguard import ContextGuard
 
@@ -79,7 +78,7 @@ def main() -> None:
         f"{ms['full'] / ms['pruned']:.2f}x",
     )
     table.add_row("plan + apply CPU ms", "0", f"{cost['plan']:.1f} + {cost['apply']:.1f}", "")
-    Console().print(table)
+    wide_console().print(table)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import statistics
 import time
 from collections.abc import Callable
 
+from rich.console import Console
+
 
 def medians_ms(functions: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
     """Median milliseconds of each function, run in turns after one warm-up round.
@@ -21,3 +23,8 @@ def medians_ms(functions: dict[str, Callable[[], object]], repeats: int) -> dict
             if round_:
                 taken[name].append(1e3 * (time.thread_time() - start))
     return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def wide_console() -> Console:
+    """A console of at least 120 columns: a table cut to 80 in a pipe loses its headings."""
+    return Console(width=max(Console().width, 120))

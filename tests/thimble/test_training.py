@@ -89,8 +89,8 @@ def test_norms_are_restored(model):
 
 def command(folder, *extra):
     return [
-        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
-        "--master-port", "0", "-m", "contextguard.thimble.training", "-o", str(folder),
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+        "-m", "contextguard.thimble.training", "-o", str(folder),
         "--scale", "0.006", "--save-every", "1", *extra,
     ]  # fmt: skip
 

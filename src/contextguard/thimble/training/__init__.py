@@ -1,1 +1,1 @@
-"""How thimble is trained: ``torchrun --nproc-per-node 2 -m contextguard.thimble.training``."""
+"""How thimble is trained; the command stands in ``__main__``."""

@@ -1,4 +1,6 @@
-"""Train thimble: ``torchrun --nproc-per-node 2 -m contextguard.thimble.training -o runs/thimble``.
+"""Train thimble with two processes, ``--standalone`` so that torchrun finds a free port itself.
+
+``torchrun --standalone --nproc-per-node 2 -m contextguard.thimble.training -o runs/thimble``
 
 Every batch follows from (seed, stage, step, rank), and the state is written whole every few steps:
 a run that was killed goes on where it stood and ends with the same weights.

@@ -140,7 +140,7 @@ def _run(
             **inputs,
             use_audio_in_video=clip.audio is not None,
             max_new_tokens=max_new_tokens,
-            **_greedy(checkpoint),
+            **greedy_options(checkpoint),
         )
     total = time.perf_counter() - prepared
     report, plan = run.report, run.plans[0][0]
@@ -181,17 +181,13 @@ def build_inputs(
         SettingError: an empty question or one with placeholder tokens.
     """
     processor = checkpoint.processor
-    _check_question(question, processor)
+    text = chat_text(checkpoint, question)
     limit = checkpoint.sound_limit
     if limit is not None and clip.audio_seconds > limit + 0.05:
         raise MediaError(
             f"{clip.path}: {clip.audio_seconds:.1f} s of sound, {checkpoint.name}'s feature "
             f"extractor takes {limit:g} s and would drop the rest; cut the clip"
         )
-    message = {
-        "role": "user",
-        "content": [{"type": "video"}, {"type": "text", "text": question.strip()}],
-    }
     options: dict[str, Any] = {"fps": clip.fps, "do_sample_frames": False, "return_tensors": "pt"}
     size = checkpoint.frame_size(max_pixels)
     if size is not None:
@@ -199,7 +195,7 @@ def build_inputs(
     if clip.audio is not None:
         options.update(_sound_options(clip))
     inputs = processor(
-        text=[processor.apply_chat_template([message], add_generation_prompt=True, tokenize=False)],
+        text=[text],
         videos=[clip.frames],
         **options,
     ).to(checkpoint.device)
@@ -208,6 +204,22 @@ def build_inputs(
         if name in inputs:
             inputs[name] = inputs[name].to(checkpoint.dtype)
     return dict(inputs)
+
+
+def chat_text(checkpoint: Checkpoint, question: str) -> str:
+    """The prompt: the video, then ``question``, in the checkpoint's chat template.
+
+    Raises:
+        SettingError: an empty question or one with placeholder tokens.
+    """
+    processor = checkpoint.processor
+    _check_question(question, processor)
+    message = {
+        "role": "user",
+        "content": [{"type": "video"}, {"type": "text", "text": question.strip()}],
+    }
+    text: str = processor.apply_chat_template([message], add_generation_prompt=True, tokenize=False)
+    return text
 
 
 def _sound_options(clip: Clip) -> dict[str, Any]:
@@ -232,7 +244,7 @@ def _check_question(question: str, processor: Any) -> None:
             raise SettingError(f"the question holds the placeholder {token}; leave it out")
 
 
-def _greedy(checkpoint: Checkpoint) -> dict[str, Any]:
+def greedy_options(checkpoint: Checkpoint) -> dict[str, Any]:
     """Greedy decoding whatever the checkpoint's sampling defaults; its end tokens if it has any."""
     config, tokenizer = checkpoint.model.generation_config, checkpoint.processor.tokenizer
     end = config.eos_token_id if config.eos_token_id is not None else tokenizer.eos_token_id

@@ -5,7 +5,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -18,8 +17,9 @@ from contextguard.thimble.architecture import build_model, build_processor
 from contextguard.thimble.training.packing import build_prefix, pack, run_packed
 from contextguard.thimble.training.state import fused_norms
 from contextguard.thimble.training.towers import audio_features, log_mel, patches, video_features
-from contextguard.world import clip as world
 from contextguard.world.questions import question
+from contextguard.world.render import audio, frames
+from contextguard.world.scenarios import draw_clip
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +34,9 @@ def processor():
 
 def stock_inputs(processor, model, spec, text):
     clip = Clip(
-        frames=world.frames(spec),
+        frames=frames(spec),
         fps=2.0,
-        audio=world.audio(spec),
+        audio=audio(spec),
         sampling_rate=16000,
         duration=spec.seconds,
         path=Path("clip.mp4"),
@@ -48,14 +48,14 @@ def stock_inputs(processor, model, spec, text):
 
 @pytest.mark.parametrize("seconds", [2, 5, 12])
 def test_packed_fast_forward_equals_the_stock_forward(model, processor, seconds):
-    spec = world.ambient(np.random.default_rng(seconds), seconds)
-    asked = [question(spec, k) for k in ("v_first", "av_sync", "a_sound")]
+    spec = draw_clip("event", 0, seconds, seconds)
+    asked = [question(spec, k) for k in ("v_first", "av_event", "a_sound")]
     with torch.no_grad(), fused_norms():
-        video = video_features(model.model.visual, world.frames(spec)[None])
-        audio = audio_features(model.model.audio_tower, world.audio(spec)[None])
-        prefix = build_prefix(model, seconds, audio.shape[1])
+        video = video_features(model.model.visual, frames(spec)[None])
+        sound = audio_features(model.model.audio_tower, audio(spec)[None])
+        prefix = build_prefix(model, seconds, sound.shape[1])
         packed = pack([asked])
-        hidden = run_packed(model, prefix, video, audio, packed)
+        hidden = run_packed(model, prefix, video, sound, packed)
         fast = model.lm_head(hidden[0, packed.answer_at[0]])
     for i, (text, _) in enumerate(asked):
         inputs = stock_inputs(processor, model, spec, text)
@@ -66,13 +66,13 @@ def test_packed_fast_forward_equals_the_stock_forward(model, processor, seconds)
 
 
 def test_patches_and_mel_equal_the_processor(model, processor):
-    spec = world.ambient(np.random.default_rng(0), 3)
+    spec = draw_clip("split", 0, 0, 3)
     inputs = stock_inputs(processor, model, spec, "which digit is shown first ?")
-    rows = patches(world.frames(spec)[None]).flatten(0, 1)
+    rows = patches(frames(spec)[None]).flatten(0, 1)
     assert (rows - inputs["pixel_values_videos"]).abs().max() < 1e-5
     extractor = WhisperFeatureExtractor(feature_size=128, chunk_length=30)
-    stock = extractor(world.audio(spec), sampling_rate=16000, return_tensors="pt").input_features
-    mel = log_mel(torch.from_numpy(world.audio(spec)[None]))
+    stock = extractor(audio(spec), sampling_rate=16000, return_tensors="pt").input_features
+    mel = log_mel(torch.from_numpy(audio(spec)[None]))
     assert (mel - stock[..., : mel.shape[-1]]).abs().max() < 1e-4
 
 

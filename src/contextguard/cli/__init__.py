@@ -12,6 +12,7 @@ import typer
 from contextguard import __version__
 from contextguard.cli.ask import ask
 from contextguard.cli.inspect import inspect
+from contextguard.cli.world import app as world
 from contextguard.errors import ContextGuardError
 
 USER_ERROR = 2
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.command()(ask)
 app.command()(inspect)
+app.add_typer(world, name="world")
 
 
 def _print_version(wanted: bool) -> None:

@@ -70,25 +70,19 @@ def _work(request: Request, work: Callable[[Checkpoint, Clip, Method], Answer]) 
 
         check_picture_path(request.picture)
     probe_clip(request.clip)
-    with _step("preparing"):
-        from contextguard.checkpoints import load_checkpoint, silence_libraries
+    with step("preparing"):
         from contextguard.cli.options import build_method
 
         method = build_method(request.method, request.method_settings)
-        silence_libraries()
-        # Libraries' deprecation notes are not for users of a command; ours are.
-        warnings.simplefilter("ignore")
-        warnings.filterwarnings("default", module=r"contextguard(\.|$)")
-    with _step(f"loading {request.model}"):
-        checkpoint = load_checkpoint(request.model, request.device, request.dtype)
-    with _step(f"decoding {request.clip.name}"):
+    checkpoint = load_quietly(request.model, request.device, request.dtype)
+    with step(f"decoding {request.clip.name}"):
         clip = load_clip(request.clip, request.fps, max_sound_seconds=checkpoint.sound_limit)
-    with _step("running the model"):
+    with step("running the model"):
         answer = work(checkpoint, clip, method)
     if request.picture is not None:
         from contextguard.picture import draw_plan
 
-        with _step("drawing"):
+        with step("drawing"):
             draw_plan(
                 answer.plan,
                 answer.frames,
@@ -99,7 +93,20 @@ def _work(request: Request, work: Callable[[Checkpoint, Clip, Method], Answer]) 
     return answer
 
 
-def _step(what: str) -> Any:
+def load_quietly(model: str, device: str | None, dtype: str | None) -> Checkpoint:
+    """The checkpoint, without what its libraries have to say."""
+    with step("preparing"):
+        from contextguard.checkpoints import load_checkpoint, silence_libraries
+
+        silence_libraries()
+        # Libraries' deprecation notes are not for users of a command; ours are.
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("default", module=r"contextguard(\.|$)")
+    with step(f"loading {model}"):
+        return load_checkpoint(model, device, dtype)
+
+
+def step(what: str) -> Any:
     """A spinner on a terminal, nothing in a pipe."""
     console = Console(stderr=True)
     return console.status(what + " ...") if console.is_terminal else nullcontext()

@@ -14,6 +14,8 @@ class Method(ABC):
 
     name: ClassVar[str]
     """The name the command line and the reports use."""
+    reads_question: ClassVar[bool] = False
+    """Whether what stays also depends on the question: then nothing is shared between questions."""
 
     @abstractmethod
     def plan(self, clip: ClipFeatures) -> PrunePlan:

@@ -12,6 +12,9 @@ FloatArray = NDArray[np.float32]
 
 SAMPLE_RATE = 16000
 CODE_SECONDS = 0.6
+_FADE_SECONDS = 0.01
+_OTHER_SPEEDS = (0.7, 0.75, 1.35, 1.45)
+"""Pitch and tempo of held-out sounds: beyond most of what the classes' own ranges reach."""
 
 DTMF: dict[str, tuple[int, int]] = {
     "1": (697, 1209),
@@ -127,8 +130,22 @@ def sound(name: str, seconds: float, rng: Generator) -> FloatArray:
     return np.asarray(wave / (np.abs(wave).max() + 1e-6), np.float32)
 
 
+def _played(name: str, seconds: float, speed: float, rng: Generator) -> FloatArray:
+    """The sound of a class at ``speed`` times its pitch and tempo."""
+    if speed == 1.0:
+        return sound(name, seconds, rng)
+    wave = sound(name, seconds * speed + 0.01, rng)
+    at = _clock_of(seconds) * speed * SAMPLE_RATE
+    return np.interp(at, np.arange(len(wave)), wave).astype(np.float32)
+
+
 def soundtrack(
-    name: str, codes: list[tuple[float, str]], seconds: float, rng: Generator
+    name: str,
+    codes: list[tuple[float, str]],
+    seconds: float,
+    rng: Generator,
+    heard: tuple[float, float] | None = None,
+    style: str = "seen",
 ) -> FloatArray:
     """A class's sound with digit codes over it.
 
@@ -137,18 +154,27 @@ def soundtrack(
         codes: (start in seconds, digit) of each code; the sound is lowered under a code.
         seconds: length.
         rng: draws the sound's parameters, loudness and hiss.
+        heard: (from, until) in seconds of the class's sound; None is always.
+        style: ``seen``, or ``held_out``: the sound faster or slower than any in training, the
+            codes softer and out of tune.
 
     Returns:
         float32 ``[seconds * 16000]``, within [-1, 1].
     """
     t = _clock_of(seconds)
-    background = sound(name, seconds, rng) * rng.uniform(0.4, 0.8)
+    held_out = style == "held_out"
+    speed = float(rng.choice(_OTHER_SPEEDS)) if held_out else 1.0
+    background = _played(name, seconds, speed, rng) * rng.uniform(0.4, 0.8)
+    if heard is not None:
+        fade = np.minimum(t - heard[0], heard[1] - t) / _FADE_SECONDS
+        background = background * np.clip(fade, 0, 1)
+    tune, level = (1.015, 0.35) if held_out else (1.0, 0.5)
     tones = np.zeros(len(t))
     duck = np.ones(len(t))
     for start, char in codes:
         i, j = int(start * SAMPLE_RATE), int((start + CODE_SECONDS) * SAMPLE_RATE)
-        low, high = DTMF[char]
-        tones[i:j] = 0.5 * (np.sin(2 * np.pi * low * t[i:j]) + np.sin(2 * np.pi * high * t[i:j]))
+        low, high = (f * tune for f in DTMF[char])
+        tones[i:j] = level * (np.sin(2 * np.pi * low * t[i:j]) + np.sin(2 * np.pi * high * t[i:j]))
         duck[i:j] = 0.4
     mix = background * duck + tones * rng.uniform(0.6, 0.9) + rng.normal(0, 0.003, len(t))
     return np.clip(mix * rng.uniform(0.5, 1.0), -1, 1).astype(np.float32)

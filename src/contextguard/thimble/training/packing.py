@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from contextguard.thimble.architecture import SPECIAL_TOKENS, TOKEN_IDS
-from contextguard.world.clip import GRID, TOKENS_PER_SECOND
+from contextguard.world.spec import GRID, TOKENS_PER_SECOND
 
 SLOT = 14
 """Tokens of the longest question with its prompt tail and answer."""
@@ -96,11 +96,21 @@ class Packed:
     answer_at: Tensor
 
 
-def pack(questions: list[list[tuple[str, str]]], hints: bool = False) -> Packed:
+Clues = dict[str, str]
+"""What to know at a word of the question before it can be answered."""
+
+
+def pack(
+    questions: list[list[tuple[str, str]]],
+    hints: bool = False,
+    clues: list[list[Clues]] | None = None,
+) -> Packed:
     """Pack K (question, answer) pairs a clip; every clip has the same K.
 
     Args:
         questions: of each clip.
+        clues: of each question; None is none. Whether two things are the same is learned late or
+            never from the answer alone: at one word ask for the one, at another for the other.
         hints: also ask for the answer at the question's last word. One attention step from "star"
             to the star's colour is found soon; from there the place of the answer only copies,
             where both steps at once sit at chance for long.
@@ -118,6 +128,8 @@ def pack(questions: list[list[tuple[str, str]]], hints: bool = False) -> Packed:
             labels[i, last + 1] = TOKEN_IDS["<|im_end|>"]
             if hints:
                 labels[i, last - len(_TAIL) - 1] = TOKEN_IDS[answer]
+            for word, known in (clues[i][j] if clues else {}).items():
+                labels[i, j * SLOT + text.split().index(word)] = TOKEN_IDS[known]
             answer_at[i, j] = last
     return Packed(ids, labels, answer_at)
 

@@ -22,9 +22,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 demo: $(INSTALLED)
 	@mkdir -p $(DEMO)
-	$(BIN)/contextguard ask $(CLIPS)/boat.mp4 "Which digit is shown last?" --picture $(DEMO)/boat.png
-	$(BIN)/contextguard ask $(CLIPS)/boat.mp4 "Which digit is shown last?" --method full
-	$(BIN)/contextguard ask $(CLIPS)/drum.mp4 "Which sound is heard?" --picture $(DEMO)/drum.png
+	$(BIN)/contextguard ask $(CLIPS)/split.mp4 "What color is the moon?" --picture $(DEMO)/split.png
+	$(BIN)/contextguard ask $(CLIPS)/split.mp4 "What color is the moon?" --method full
+	$(BIN)/contextguard ask $(CLIPS)/slides.mp4 "Which digit is shown last?" --tau-merge 1 --picture $(DEMO)/slides.png
 	$(BIN)/contextguard inspect $(CLIPS)/bigbuckbunny_short.mp4 -o $(DEMO)/bigbuckbunny.png
 	@echo "Pictures of what was kept: $(DEMO)/*.png"
 

@@ -87,7 +87,9 @@ def test_questions_of_the_manifest_are_those_of_the_clip(folder):
 
 
 def test_token_kinds_are_where_things_are(folder):
-    for line, e in zip((folder / MANIFEST).read_text().splitlines(), read_manifest(folder)):
+    for line, e in zip(
+        (folder / MANIFEST).read_text().splitlines(), read_manifest(folder), strict=True
+    ):
         assert e.token_kinds.shape == (SECONDS, 7, 7)
         assert e.token_kinds.dtype == np.int8
         rows = json.loads(line)["token_kinds"]

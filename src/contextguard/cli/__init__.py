@@ -74,6 +74,8 @@ def run(arguments: list[str]) -> int:
             args=arguments or ["--help"], prog_name="contextguard", standalone_mode=False
         )
         sys.stdout.flush()
+        if code == INTERRUPTED:  # what some releases of typer make of Ctrl-C, without a word
+            return _fail("interrupted", INTERRUPTED)
         return code if isinstance(code, int) else 0
     except ContextGuardError as error:
         return _fail(str(error))

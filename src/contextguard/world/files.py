@@ -42,16 +42,17 @@ def _encoded(spec: ClipSpec) -> bytes:
     """The file, made in memory: a full disk is then met by one plain write."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
-        picture = container.add_stream("libx264", rate=FRAME_RATE, options={"crf": "26"})
+        # With threads or vector code x264 gives other bytes from run to run.
+        options = {"crf": "26", "threads": "1", "x264-params": "asm=0"}
+        picture = container.add_stream("libx264", rate=FRAME_RATE, options=options)
         picture.width = picture.height = SIZE
         picture.pix_fmt = "yuv420p"
-        # The bytes depend on the number of threads; clips are encoded side by side instead.
-        picture.codec_context.thread_count = 1
         track = container.add_stream("aac", rate=_FILE_SAMPLE_RATE, layout="mono")
         track.bit_rate = 96000
         camera = np.random.default_rng(spec.camera_seed)
         for image in frames(spec, FRAME_RATE, camera):
-            container.mux(picture.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+            shown = av.VideoFrame.from_ndarray(image, "rgb24").reformat(format="yuv420p")
+            container.mux(picture.encode(shown))
         container.mux(picture.encode(None))
         for sound in _resampled(audio(spec)):
             container.mux(track.encode(sound))

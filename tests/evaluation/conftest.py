@@ -24,15 +24,15 @@ def thimble():
 
 
 @pytest.fixture(scope="session")
-def boat() -> Path:
+def split() -> Path:
     """8 s of the world, 196x196."""
-    return EXAMPLES / "boat.mp4"
+    return EXAMPLES / "split.mp4"
 
 
 @pytest.fixture(scope="session")
-def drum() -> Path:
+def slides() -> Path:
     """8 s of the world, 196x196."""
-    return EXAMPLES / "drum.mp4"
+    return EXAMPLES / "slides.mp4"
 
 
 @pytest.fixture(scope="session")

@@ -50,8 +50,8 @@ def test_features_are_those_of_a_full_run(thimble, bunny, sound):
             assert torch.allclose(a, b, atol=1e-5)
 
 
-def test_the_decoder_does_not_run_and_nothing_stays_behind(thimble, boat):
-    clip = load_clip(boat)
+def test_the_decoder_does_not_run_and_nothing_stays_behind(thimble, split):
+    clip = load_clip(split)
     before = ask_clip(thimble, clip, "which sound is heard ?", Full()).answer
     calls = []
     layer = thimble.model.model.language_model.layers[0]
@@ -66,17 +66,17 @@ def test_the_decoder_does_not_run_and_nothing_stays_behind(thimble, boat):
     assert ask_clip(thimble, clip, "which sound is heard ?", Full()).answer == before
 
 
-def test_an_error_in_the_towers_is_not_swallowed(thimble, boat, monkeypatch):
+def test_an_error_in_the_towers_is_not_swallowed(thimble, split, monkeypatch):
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("tower is broken")
 
     monkeypatch.setattr(thimble.model.model.visual, "forward", broken)
     with pytest.raises(RuntimeError, match="tower is broken"):
-        clip_features(thimble, load_clip(boat))
+        clip_features(thimble, load_clip(split))
     assert hooks(thimble.model) == 0
 
 
-def test_inside_a_block_it_is_refused(thimble, boat):
-    clip = load_clip(boat)
+def test_inside_a_block_it_is_refused(thimble, split):
+    clip = load_clip(split)
     with prune(thimble.model, Full()), pytest.raises(CallError, match="already in a prune block"):
         clip_features(thimble, clip)

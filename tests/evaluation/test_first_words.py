@@ -22,7 +22,7 @@ from contextguard.plan import PrunePlan
 QUESTIONS = (
     "which sound is heard ?",
     "which digit is shown first ?",
-    "what color is the boat ?",
+    "what color is the siren ?",
     "which digit is shown last ?",
     "how many are shown ?",
     "bell ?",
@@ -46,7 +46,7 @@ class Reading(Counting):
 
 
 @pytest.mark.parametrize("method", [Full(), ContextGuard(), MERGING], ids=["full", "cg", "merging"])
-@pytest.mark.parametrize("name", ["boat", "bunny"])
+@pytest.mark.parametrize("name", ["split", "bunny"])
 def test_one_prefill_answers_as_separate_calls(thimble, request, method, name):
     clip = load_clip(request.getfixturevalue(name))
     together = first_words(thimble, clip, QUESTIONS, method)
@@ -64,15 +64,15 @@ def test_one_prefill_answers_as_separate_calls(thimble, request, method, name):
         assert torch.allclose(log_probs, logits.double().log_softmax(-1), atol=1e-4)
 
 
-def test_a_clip_without_sound(thimble, boat):
-    clip = replace(load_clip(boat), audio=None)
+def test_a_clip_without_sound(thimble, split):
+    clip = replace(load_clip(split), audio=None)
     together = first_words(thimble, clip, QUESTIONS[:3], ContextGuard())
     for question, word in zip(QUESTIONS, together.words, strict=False):
         assert ask_clip(thimble, clip, question, ContextGuard(), max_new_tokens=1).answer == word
 
 
-def test_the_clip_is_prefilled_once_unless_the_method_reads_the_question(thimble, boat):
-    clip = load_clip(boat)
+def test_the_clip_is_prefilled_once_unless_the_method_reads_the_question(thimble, split):
+    clip = load_clip(split)
     once, each = Counting(), Reading()
     together = first_words(thimble, clip, QUESTIONS, once)
     separate = first_words(thimble, clip, QUESTIONS, each)
@@ -81,8 +81,8 @@ def test_the_clip_is_prefilled_once_unless_the_method_reads_the_question(thimble
     assert torch.allclose(together.log_probs, separate.log_probs, atol=1e-4)
 
 
-def test_answers_do_not_depend_on_their_neighbours(thimble, boat, monkeypatch):
-    clip = load_clip(boat)
+def test_answers_do_not_depend_on_their_neighbours(thimble, split, monkeypatch):
+    clip = load_clip(split)
     expected = first_words(thimble, clip, QUESTIONS, MERGING)
     monkeypatch.setattr(prefill, "AT_ONCE", 1)
     alone = first_words(thimble, clip, QUESTIONS[::-1], MERGING)
@@ -115,11 +115,11 @@ def test_divergence_of_a_pair_by_hand():
 @pytest.mark.parametrize(
     ("questions", "message"),
     [
-        ((), r"boat\.mp4: no question to ask"),
+        ((), r"split\.mp4: no question to ask"),
         (("which sound is heard ?", " "), "the question is empty"),
         (("which sound is heard ?", "a <|VIDEO|> ?"), r"holds the placeholder <\|VIDEO\|>"),
     ],
 )
-def test_questions_that_cannot_be_asked(thimble, boat, questions, message):
+def test_questions_that_cannot_be_asked(thimble, split, questions, message):
     with pytest.raises(SettingError, match=message):
-        first_words(thimble, load_clip(boat), questions, Full())
+        first_words(thimble, load_clip(split), questions, Full())

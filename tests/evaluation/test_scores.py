@@ -24,20 +24,20 @@ METHOD = ContextGuard(rho_sem=0.3)
 
 
 @pytest.fixture
-def entries(make_entry, boat, drum):
+def entries(make_entry, split, slides):
     """Right answers, wrong ones, and a type only one of the clips has."""
     return [
         make_entry(
-            boat,
+            split,
             scenario="ambient",
             questions=[
-                ("a_sound", "which sound is heard ?", "boat"),
+                ("a_sound", "which sound is heard ?", "siren"),
                 ("v_last", "which digit is shown last ?", "3"),
-                ("v_detail", "what color is the boat ?", "green"),
+                ("v_detail", "what color is the siren ?", "yellow"),
             ],
         ),
         make_entry(
-            drum,
+            slides,
             scenario="split",
             style="held_out",
             questions=[
@@ -117,11 +117,11 @@ def test_a_run_that_was_killed_goes_on(thimble, entries, tmp_path, monkeypatch):
         score(thimble, entries, ContextGuard(), save=save)
 
 
-def test_a_clip_is_asked_again_when_file_or_questions_change(make_entry, boat, drum, entries):
-    same = make_entry(boat, scenario="ambient", questions=list(entries[0].questions))
+def test_a_clip_is_asked_again_when_file_or_questions_change(make_entry, split, slides, entries):
+    same = make_entry(split, scenario="ambient", questions=list(entries[0].questions))
     assert clip_digest(same) == clip_digest(entries[0])
-    fewer = make_entry(boat, scenario="ambient", questions=list(entries[0].questions)[:2])
-    other = make_entry(drum, scenario="ambient", questions=list(entries[0].questions))
+    fewer = make_entry(split, scenario="ambient", questions=list(entries[0].questions)[:2])
+    other = make_entry(slides, scenario="ambient", questions=list(entries[0].questions))
     assert len({clip_digest(e) for e in (same, fewer, other)}) == 3
 
 
@@ -137,7 +137,7 @@ def test_the_fingerprint_tells_weights_apart(thimble):
 
 
 @pytest.mark.parametrize("problem", ["none", "missing", "load_and_save"])
-def test_what_cannot_be_scored(thimble, make_entry, boat, tmp_path, problem):
+def test_what_cannot_be_scored(thimble, make_entry, split, tmp_path, problem):
     if problem == "none":
         with pytest.raises(SettingError, match="there are no clips to score"):
             score(thimble, [], Full())
@@ -146,15 +146,15 @@ def test_what_cannot_be_scored(thimble, make_entry, boat, tmp_path, problem):
         with pytest.raises(MediaError, match=r"gone\.mp4: No such file.*the manifest lists it"):
             score(thimble, [gone], Full())
     else:
-        entry = make_entry(boat, questions=[("a_sound", "bell ?", "yes")])
+        entry = make_entry(split, questions=[("a_sound", "bell ?", "yes")])
         with pytest.raises(SettingError, match="leave it out where load gives the clips"):
             score(thimble, [entry], Full(), save=tmp_path / "a", load=lambda e: load_clip(e.path))
 
 
-def test_clips_can_come_from_elsewhere(thimble, make_entry, boat, drum):
-    entry = make_entry(boat, questions=[("a_sound", "which sound is heard ?", "drum")])
+def test_clips_can_come_from_elsewhere(thimble, make_entry, split, slides):
+    entry = make_entry(split, questions=[("a_sound", "which sound is heard ?", "drum")])
     assert score(thimble, [entry], Full()).overall.accuracy == 0.0
-    assert score(thimble, [entry], Full(), load=lambda e: load_clip(drum)).overall.accuracy == 1.0
+    assert score(thimble, [entry], Full(), load=lambda e: load_clip(slides)).overall.accuracy == 1.0
 
 
 def clip(name: str, scenario: str, style: str, *questions: tuple[str, bool, float]) -> ClipResult:

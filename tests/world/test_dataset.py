@@ -113,12 +113,13 @@ def test_files_hold_the_frames_and_the_sound(folder):
         assert clip.duration == pytest.approx(SECONDS, abs=0.02)
         error = ((clip.frames.astype(float) - plain) ** 2).mean((1, 2, 3))
         assert (10 * np.log10(255**2 / error)).min() > 22
-        # A frame is nearer to its own picture than to the clip's other pictures, where they differ.
         assert clip.audio is not None
         wave = audio(spec)
         assert abs(len(clip.audio) - len(wave)) < 0.1 * 16000
         n = min(len(wave), len(clip.audio))
-        assert np.corrcoef(wave[:n], clip.audio[:n])[0, 1] > 0.9
+        # The codec shifts phases: the strength of each frequency is what has to stay.
+        spectra = [np.abs(np.fft.rfft(x[:n]))[: n // 4] for x in (wave, clip.audio)]
+        assert np.corrcoef(*spectra)[0, 1] > 0.95
 
 
 def test_reading_does_not_draw_again(folder, monkeypatch):

@@ -172,7 +172,7 @@ def read_manifest(folder: str | os.PathLike[str]) -> list[ClipEntry]:
     manifest = folder / MANIFEST
     try:
         text = manifest.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         missing = f"no {MANIFEST} in it" if folder.is_dir() else "no such folder"
         raise DatasetError(
             f"{folder}: {missing}; give a folder that contextguard world render wrote"

@@ -1,4 +1,4 @@
-"""thimble, and three short real files with sound to ask it about."""
+"""Two files of the world to ask thimble about, and entries of a manifest."""
 
 from __future__ import annotations
 
@@ -6,21 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "clips"
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread():
-    torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="session")
-def thimble():
-    from contextguard.checkpoints import load_checkpoint
-
-    return load_checkpoint("thimble", "cpu")
 
 
 @pytest.fixture(scope="session")
@@ -33,12 +20,6 @@ def split() -> Path:
 def slides() -> Path:
     """8 s of the world, 196x196."""
     return EXAMPLES / "slides.mp4"
-
-
-@pytest.fixture(scope="session")
-def bunny() -> Path:
-    """5 s, 480x270: 3 chunks of 5x9 tokens a temporal patch."""
-    return EXAMPLES / "bigbuckbunny_short.mp4"
 
 
 @pytest.fixture

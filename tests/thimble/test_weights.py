@@ -10,7 +10,6 @@ from transformers import AutoProcessor, Qwen2_5OmniThinkerForConditionalGenerati
 from contextguard import Full
 from contextguard.asking import ask_clip
 from contextguard.checkpoints import load_checkpoint
-from contextguard.evaluation.intervals import wilson
 from contextguard.evaluation.score import score
 from contextguard.media import load_clip
 from contextguard.thimble import WEIGHTS
@@ -76,12 +75,8 @@ def test_bars_on_fresh_clips_through_files(checkpoint, tmp_path):
         for kind, bar in BARS.items():
             if kind not in types:
                 continue
-            n = types[kind]["n"]
-            hits = round(types[kind]["accuracy"] * n)
             least = bar if scenario in ("ambient", "split") else 0.85
-            # A bar is missed when 40 clips rule it out, or when it is missed by far.
-            assert wilson(hits, n)[1] > least, (scenario, kind, hits, n)
-            assert hits / n >= least - 0.05, (scenario, kind, hits, n)
+            assert types[kind]["accuracy"] >= least, (scenario, kind, types[kind])
 
 
 @pytest.mark.slow

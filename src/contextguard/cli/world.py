@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from contextguard.cli import options
-from contextguard.cli.session import load_quietly
+from contextguard.cli.session import load_quietly, progress_bar
 from contextguard.cli.world_score import add_commands
 from contextguard.errors import SettingError
 
@@ -159,22 +159,10 @@ def _rendered(order: RenderOrder) -> None:
     # A request to end is met like Ctrl-C: nothing half-written stays.
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        with _bar("rendering", len(order.clips)) as progress:
-            render(order, lambda done, total: progress(done))
+        with progress_bar("rendering") as progress:
+            render(order, progress)
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on a terminal, nothing in a pipe."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as p:
-        task = p.add_task(what, total=total)
-        yield lambda done: p.update(task, completed=done)
 
 
 @dataclass(frozen=True)
@@ -194,7 +182,7 @@ def _count(
 
     entries = read_manifest(folder)
     checkpoint = load_quietly(model, device, dtype)
-    with _bar("looking", len(entries)) as progress:
+    with progress_bar("looking") as progress:
         cuts = list(_cuts(checkpoint, entries, progress))
     scenarios = dict.fromkeys(e.scenario for e in entries)
     return {
@@ -204,7 +192,7 @@ def _count(
 
 
 def _cuts(
-    checkpoint: Checkpoint, entries: Sequence[ClipEntry], progress: Callable[[int], None]
+    checkpoint: Checkpoint, entries: Sequence[ClipEntry], progress: Callable[[int, int], None]
 ) -> Iterator[_Cut]:
     from contextguard.evaluation.features import FPS, clip_features
     from contextguard.media import load_clip
@@ -214,7 +202,7 @@ def _cuts(
         clip = load_clip(entry.path, FPS, max_sound_seconds=checkpoint.sound_limit)
         plan = ContextGuard().plan(clip_features(checkpoint, clip))
         yield _Cut(len(plan.patches), len(plan.segments), len(plan.groups))
-        progress(done)
+        progress(done, len(entries))
 
 
 def _figures(clips: Sequence[tuple[ClipEntry, _Cut]]) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from contextguard.cli import options
-from contextguard.cli.session import load_quietly
+from contextguard.cli.session import load_quietly, progress_bar
 
 if TYPE_CHECKING:
     from contextguard.evaluation.summary import Scores
@@ -133,7 +133,7 @@ def bench(
     def entries() -> list[ClipEntry]:
         from contextguard.evaluation.bench import bench_entries
 
-        with _bar("rendering") as progress:
+        with progress_bar("rendering") as progress:
             return bench_entries(which, style, clips, progress=progress)
 
     _score(given, entries)
@@ -165,7 +165,7 @@ def truth(
         given = _settings(rho_sem, rho_spa, tau_merge, None, None)
         methods = truth_methods({k: v for k, v in given.items() if v is not None})
         checkpoint = load_quietly(model, device, dtype)
-        with _bar("looking") as progress:
+        with progress_bar("looking") as progress:
             shares = truth_shares(checkpoint, entries, methods, progress=progress)
 
     from contextguard.cli.output import TOY
@@ -220,7 +220,7 @@ def _score(given: _Options, entries: Callable[[], list[ClipEntry]]) -> None:
 
         from contextguard.evaluation.score import score as score_clips
 
-        with _bar("scoring") as progress:
+        with progress_bar("scoring") as progress:
             scores = score_clips(checkpoint, found, method, save=given.save, progress=progress)
     _print(scores, checkpoint.is_thimble, given.as_json)
 
@@ -237,15 +237,3 @@ def _print(scores: Scores, toy: bool, as_json: bool) -> None:
     print_scores(scores, out, Console(stderr=True, highlight=False))
     if toy:
         out.print(f"\n[dim]{TOY}[/dim]")
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on a terminal, nothing in a pipe."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as p:
-        task = p.add_task(what, total=None, visible=False)
-        yield lambda done, total: p.update(task, completed=done, total=total, visible=True)

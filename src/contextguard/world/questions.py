@@ -33,14 +33,9 @@ def question_types(spec: ClipSpec) -> tuple[str, ...]:
         missing.add("v_scene")
     if spec.pose is None:
         missing.add("v_pose")
-    if _whole(spec):
+    if spec.heard is None:
         missing |= {"av_event", "t_event"}
     return tuple(kind for kind in QUESTION_TYPES if kind not in missing)
-
-
-def _whole(spec: ClipSpec) -> bool:
-    """Whether the sound lasts as long as the clip."""
-    return spec.sound.start <= 0 and spec.sound.end >= spec.seconds
 
 
 def question(spec: ClipSpec, kind: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from contextguard.world.places import MARGIN, ground, sensor_noise
-from contextguard.world.sounds import SAMPLE_RATE, soundtrack
+from contextguard.world.sounds import soundtrack
 from contextguard.world.spec import SIZE, ClipSpec, Item, Region, Shot
 from contextguard.world.sprites import RGB, FloatArray, digit, paste, sprite
 
@@ -53,15 +53,8 @@ def frames(
 def audio(spec: ClipSpec) -> FloatArray:
     """The sound, float32 ``[seconds * 16000]``, mono."""
     rng = np.random.default_rng(spec.sound_seed)
-    whole = spec.sound.start <= 0 and spec.sound.end >= spec.seconds
-    heard = None if whole else (spec.sound.start, spec.sound.end)
     codes = [(spec.code_at, spec.code)]
-    return soundtrack(spec.sound.name, codes, spec.seconds, rng, heard, spec.style)
-
-
-def audio_samples(seconds: float) -> int:
-    """Samples of a clip's sound."""
-    return round(seconds * SAMPLE_RATE)
+    return soundtrack(spec.sound.name, codes, spec.seconds, rng, spec.heard, spec.style)
 
 
 def paint_sign(image: FloatArray, char: str, tone: str, font: str, x: int, y: int, n: int) -> None:

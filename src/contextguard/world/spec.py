@@ -16,7 +16,6 @@ SIGN = 30
 """Side of a sign in pixels."""
 TOKENS_PER_SECOND = 25
 """Audio tokens a second."""
-CHUNK_SECONDS = 2
 STYLES = ("seen", "held_out")
 """``held_out``: drawings, fonts and sounds that no training sees."""
 
@@ -132,6 +131,12 @@ class ClipSpec:
     def matches(self) -> bool:
         """Whether the sound belongs to the picture."""
         return self.thing == self.sound.name
+
+    @property
+    def heard(self) -> Pair | None:
+        """Seconds between which the sound is heard; None if it lasts as long as the clip."""
+        whole = self.sound.start <= 0 and self.sound.end >= self.seconds
+        return None if whole else (self.sound.start, self.sound.end)
 
     @property
     def explained_ground(self) -> str:

@@ -109,11 +109,11 @@ def pack(
 
     Args:
         questions: of each clip.
-        clues: of each question; None is none. Whether two things are the same is learned late or
-            never from the answer alone: at one word ask for the one, at another for the other.
         hints: also ask for the answer at the question's last word. One attention step from "star"
             to the star's colour is found soon; from there the place of the answer only copies,
             where both steps at once sit at chance for long.
+        clues: of each question; None is none. Whether two things are the same is learned late or
+            never from the answer alone: at one word ask for the one, at another for the other.
     """
     b, k = len(questions), len(questions[0])
     ids = torch.zeros(b, k * SLOT, dtype=torch.int64)

@@ -242,6 +242,7 @@ _EQUAL = _LATE | {"av_match": 6.0, "v_change": 6.0, "v_pose": 2.0}
 """Whether two things are the same comes last of all."""
 
 _SAME = {"av_match": 20.0, "v_change": 20.0}
+"""Nearly always asked."""
 
 _SHORT = {2: 12, 3: 9, 4: 7}
 _ANY = {2: 12, 4: 8, 5: 6, 6: 5, 7: 5, 8: 4, 9: 4, 10: 3, 11: 3, 12: 3}

@@ -9,6 +9,7 @@ from contextguard.world.scenarios.common import (
     draw_cast,
     draw_cuts,
     draw_digits,
+    draw_object_box,
     draw_region,
     finish,
     free_cells,
@@ -16,11 +17,8 @@ from contextguard.world.scenarios.common import (
     sign_and_shapes,
     thing_in,
 )
-from contextguard.world.spec import CELL, GRID, ClipSpec, Shot
+from contextguard.world.spec import ClipSpec, Shot
 from contextguard.world.words import place_of
-
-_BLOCK = 3
-"""Cells on a side that the object has to itself."""
 
 
 def draw(rng: Generator, seconds: int, style: str, mismatch: float) -> ClipSpec:
@@ -32,8 +30,7 @@ def draw(rng: Generator, seconds: int, style: str, mismatch: float) -> ClipSpec:
 
 
 def _shot(rng: Generator, cast: Cast, start: int) -> Shot:
-    column, row = (int(v) for v in rng.integers(0, GRID - _BLOCK + 1, 2))
-    box = (column * CELL, row * CELL, _BLOCK * CELL, _BLOCK * CELL)
+    box = draw_object_box(rng)
     moving = bool(rng.random() < 0.5)
     region = draw_region(rng, (place_of(cast.thing),), moving=moving)
     thing = thing_in(rng, cast, box, int(rng.integers(58, 79)), 0, moving)

@@ -110,6 +110,13 @@ def draw_region(
     )
 
 
+def draw_object_box(rng: Generator) -> tuple[int, int, int, int]:
+    """(x, y, width, height) in pixels of 3x3 cells that the object has to itself."""
+    side = 3
+    column, row = (int(v) for v in rng.integers(0, GRID - side + 1, 2))
+    return column * CELL, row * CELL, side * CELL, side * CELL
+
+
 def free_cells(rng: Generator, *boxes: tuple[int, int, int, int]) -> list[Cell]:
     """Cells that no box (x, y, width, height in pixels) touches, in random order."""
     free = [

@@ -9,16 +9,15 @@ from numpy.random import Generator
 from contextguard.world.scenarios.common import (
     draw_cast,
     draw_digits,
+    draw_object_box,
     draw_region,
     finish,
     free_cells,
     sign_and_shapes,
     thing_in,
 )
-from contextguard.world.spec import CELL, GRID, ClipSpec, Shot
+from contextguard.world.spec import ClipSpec, Shot
 from contextguard.world.words import place_of
-
-_BLOCK = 3
 
 
 def draw(rng: Generator, seconds: int, style: str, mismatch: float) -> ClipSpec:
@@ -28,8 +27,7 @@ def draw(rng: Generator, seconds: int, style: str, mismatch: float) -> ClipSpec:
     cast = draw_cast(rng, style, mismatch)
     start, end = _heard(rng, seconds)
     digits = draw_digits(rng, [s for s in (start, end) if 0 < s < seconds])
-    column, row = (int(v) for v in rng.integers(0, GRID - _BLOCK + 1, 2))
-    box = (column * CELL, row * CELL, _BLOCK * CELL, _BLOCK * CELL)
+    box = draw_object_box(rng)
     moving = bool(rng.random() < 0.5)
     region = draw_region(rng, (place_of(cast.thing),), moving=moving)
     thing = thing_in(rng, cast, box, int(rng.integers(58, 79)), 0, moving)
